@@ -76,7 +76,9 @@ def test_names_are_read(text, pooling):
     assert parse_pooling(text) == pooling
 
 
-@pytest.mark.parametrize("text", ["", "window", "window0", "roi0", "mask2", "Mask", "cell1", "window 3"])
+@pytest.mark.parametrize(
+    "text", ["", "window", "window0", "roi0", "roi-1", "mask2", "Mask", "cell1", "window 3"]
+)
 def test_other_words_are_refused(text):
     with pytest.raises(InputError, match="choose mask, cell, or window or roi"):
         parse_pooling(text)

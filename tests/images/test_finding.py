@@ -79,7 +79,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
         find_images([tmp_path / "no" / "where"])
 
 
-def test_a_photo_that_may_not_be_looked_at_is_reported_when_read(
+def test_a_photo_that_may_not_be_looked_at_is_taken_as_one(
     album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, stat = album / "hidden" / "7.jpg", Path.stat

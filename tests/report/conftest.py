@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from objectspace.objects.records import make_objects
 from objectspace.report import evidence
-from objectspace.store import Store, open_store
+from objectspace.report.evidence import StoredImage
+from objectspace.store import ImageRow, Store, open_store
 
 NAMES = ("apple", "pear", "plum")
 
@@ -59,3 +62,15 @@ def indexed(
         return run_index(tmp_path, photos, labels, **settings)
 
     return run
+
+
+@pytest.fixture
+def photo_of() -> Callable[..., StoredImage]:
+    """A function (width, height, (label, x1, y1, x2, y2) …) -> a stored photo of these objects."""
+
+    def make(width: int, height: int, *boxes: tuple[str, float, float, float, float]) -> StoredImage:
+        labels, xyxy = [label for label, *_ in boxes], np.array([box for _, *box in boxes], np.float32)
+        objects = make_objects(image_id="0" * 32, xyxy=xyxy, label=labels, source="test")
+        return StoredImage(ImageRow("0" * 32, "photo.jpg", width, height), objects)
+
+    return make

@@ -16,13 +16,13 @@ import pytest
 from objectspace.errors import InputError, QueryError
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
-from objectspace.objects.records import make_objects, no_objects
+from objectspace.objects.records import no_objects
 from objectspace.report import evidence
 from objectspace.report.claims import Column
 from objectspace.report.claims.evidence_types import Missing
 from objectspace.report.evidence import Choice, StoredImage, choose, gather, occlude, stored_images
 from objectspace.scenes.variation import picture_size
-from objectspace.store import Batch, ImageRow, SpaceRows, Store, open_store, open_writer
+from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
 
 WINDOWS = "tiny-window3-deepest"
 
@@ -177,11 +177,9 @@ def test_photos_of_phone_size_are_decoded_one_at_a_time(
     assert peak < 150e6
 
 
-def test_the_room_of_an_object_is_what_its_picture_leaves_it() -> None:
+def test_the_room_of_an_object_is_what_its_picture_leaves_it(photo_of: Callable[..., StoredImage]) -> None:
     """A wide object can move less far across, a tall one down."""
-    boxes = np.array([[0, 0, 1200, 90], [10, 20, 70, 880]], np.float32)
-    objects = make_objects(image_id="0" * 32, xyxy=boxes, label=["a", "b"], source="test")
-    image = StoredImage(ImageRow("0" * 32, "photo.jpg", 1600, 1200), objects)
+    image = photo_of(1600, 1200, ("wide", 0, 0, 1200, 90), ("tall", 10, 20, 70, 880))
     width, height = picture_size(1600, 1200)
     expected = [width * (1 - 1200 / 1600), height * (1 - 860 / 1200)]
     np.testing.assert_allclose(evidence._room(image), expected, rtol=1e-6)

@@ -7,19 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from objectspace.objects.records import make_objects
 from objectspace.report.evidence import Choice, StoredImage, choose, stored_images
 from objectspace.report.pictures import Material, _varied_objects, window_cuts
-from objectspace.store import ImageRow, Store
+from objectspace.store import Store
+
+STRIDE = 32  # of the tiny network's deepest head
 
 
-def photo_of(width: int, height: int, *boxes: tuple[str, float, float, float, float]) -> StoredImage:
-    labels, xyxy = [label for label, *_ in boxes], np.array([box for _, *box in boxes], np.float32)
-    objects = make_objects(image_id="0" * 32, xyxy=xyxy, label=labels, source="test")
-    return StoredImage(ImageRow("0" * 32, "photo.jpg", width, height), objects)
-
-
-def test_the_largest_object_of_each_label_is_varied() -> None:
+def test_the_largest_object_of_each_label_is_varied(photo_of: Callable[..., StoredImage]) -> None:
     """By its share of the photo: wide, tall and square ones. A photo gives one."""
     photos = [
         photo_of(100, 100, ("cat", 0, 0, 90, 10), ("cat", 50, 60, 90, 90)),
@@ -27,9 +22,6 @@ def test_the_largest_object_of_each_label_is_varied() -> None:
         photo_of(100, 200, ("dog", 10, 0, 94, 30), ("cat", 0, 100, 20, 200)),
     ]
     assert _varied_objects(photos) == [(photos[2], 0), (photos[0], 1)]
-
-
-STRIDE = 32  # of the tiny network's deepest head
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -7,9 +7,9 @@ import pytest
 
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.statistics import p_value, permutations
-from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.objects.records import Objects, concatenate, make_objects
 from objectspace.report.claims import CLAIMS, Column, Evidence, SpaceWithObjects, neighbors
+from tests.crop_spaces import make_space
 
 K, PERMUTED = 5, 99
 
@@ -35,8 +35,7 @@ def crops() -> SpaceWithObjects:
     vectors = np.column_stack([style == "red", style == "blue", np.cos(turned), np.sin(turned)]).astype(float)
     vectors += 0.8 * random.standard_normal(vectors.shape)
     objects = concatenate(parts)
-    recipe = Recipe("crop", "test", "0" * 64, "tap", {}, "float32", "0")
-    return SpaceWithObjects(Space("test", recipe, objects.object_id, vectors.astype(np.float32)), objects)
+    return SpaceWithObjects(make_space("test", objects, vectors), objects)
 
 
 def leads(

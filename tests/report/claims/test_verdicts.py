@@ -137,26 +137,14 @@ def test_look_alikes_by_a_plain_loop(objects) -> None:
 def test_look_alikes_are_of_objects_that_have_one_of_another_label_in_another_photo(objects) -> None:
     """All dogs are in the photo of one cat: that cat has nobody to be like."""
     cats, dogs = np.flatnonzero(objects.label == "cat")[:9], np.flatnonzero(objects.label == "dog")[:3]
-    photo = [f"{number:032x}" for number in (*range(9), 0, 0, 0)]
-    few = objects.take(np.concatenate([cats, dogs]))
-    moved = concatenate(
-        [
-            make_objects(
-                image_id=name,
-                xyxy=few.xyxy[[row]] + np.float32(row),
-                label=[str(few.label[row])],
-                source="test",
-                factors={"style": few.factors["style"][[row]]},
-            )
-            for row, name in enumerate(photo)
-        ]
-    )
+    photo = np.array([f"{number:032x}" for number in (*range(9), 0, 0, 0)])
+    moved = replace(objects.take(np.concatenate([cats, dogs])), image_id=photo)
     random = np.random.default_rng(6)
     window = held(moved, random.normal(size=(12, 4)))
     finding = found(Evidence(None, window, None, None, Column("style")), "look-alikes")["look-alikes"]
     vectors, style, same = window.space.vectors.astype(np.float64), moved.factors["style"], []
     for row in range(1, 12):
-        others = np.flatnonzero((moved.label != moved.label[row]) & (moved.image_id != photo[row]))
+        others = np.flatnonzero((moved.label != moved.label[row]) & (photo != photo[row]))
         nearest = others[np.linalg.norm(vectors[others] - vectors[row], axis=1).argmin()]
         same.append(style[nearest] == style[row])
     assert finding.estimate.n == 11
